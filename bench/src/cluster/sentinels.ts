@@ -32,7 +32,8 @@ export interface SentinelTrio {
 
 /**
  * Three sentinels that watch a primary and a replica. All settings are the defaults, except that a primary
- * counts as down after `downAfterMs`. Resolves once each sentinel knows all others.
+ * counts as down after `downAfterMs`, and those that `isFast` changes. Resolves once each sentinel knows all
+ * others.
  */
 export async function startSentinels(
   processes: Processes,
@@ -71,6 +72,8 @@ export async function startSentinels(
     const watching = [
       `sentinel monitor ${group} 127.0.0.1 ${primary.port} 2`,
       `sentinel down-after-milliseconds ${group} ${downAfterMs}`,
+      // After an election without a winner, as on a busy machine, the next one comes after twice this time.
+      ...(isFast ? [`sentinel failover-timeout ${group} 5000`] : []),
     ];
     const sentinelPorts: number[] = [];
     for (let count = 0; count < 3; count++)

@@ -5,7 +5,15 @@ import { soonMs, within } from '../../../test/waits.ts';
 import type { CommandError } from '../src/exit-codes.ts';
 import { readLines } from '../src/read-lines.ts';
 import { escapeControls } from '../src/display-text.ts';
-import { fanfare, fanfarePath, outcome, Program, startServer, temporaryDirectory } from './harness.ts';
+import {
+  fanfare,
+  fanfarePath,
+  outcome,
+  Program,
+  startServer,
+  temporaryDirectory,
+  withoutLife,
+} from './harness.ts';
 import { inTerminal } from './terminal.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -112,7 +120,7 @@ describe('files that Windows has written', () => {
     writeFileSync(config, '\ufeff{"port": 0, "memory": true}');
     const program = fanfare('serve', '--config', config);
     await program.says('Fanfare serves on');
-    expect(program.stderr).toBe('');
+    expect(withoutLife(program.stderr)).toBe('');
   });
 
   it('a token file in UTF-16 is refused with a sentence', async () => {

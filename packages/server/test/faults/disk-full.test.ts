@@ -3,7 +3,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { sleep, until } from '../../../../test/waits.ts';
-import { temporaryDirectory } from '../../../cli/test/harness.ts';
+import { temporaryDirectory, withoutLife } from '../../../cli/test/harness.ts';
 import type { Outcome } from './history.ts';
 import { declareTopics, publishHttp, readHistory } from './http.ts';
 import { expectNoFaults, settle } from './load.ts';
@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(
       expectNoFaults(world.history(await readHistory(url)), { acknowledged: 41, delivered: 60 });
       // The log has one line for each change of state, not a stack for each publish.
       await server.program.says('Messages can be stored again.', 'stderr');
-      const lines = server.program.stderr.trim().split('\n');
+      const lines = withoutLife(server.program.stderr).trim().split('\n');
       expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
         'Messages cannot be stored: publishes are refused.',
         'There is no space left to store anything.',
