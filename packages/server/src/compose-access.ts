@@ -24,10 +24,11 @@ interface ReachabilityParts {
 /** Decides which requests can reach the server, before their tokens are verified. */
 export interface Reachability {
   readonly refuse: Refuse;
-  /** The settings have changed. */
+  /** Must be called after the settings have changed. */
   readonly reset: () => void;
 }
 
+/** Builds this check of the settings. */
 export function composeReachability(
   settings: Settings,
   { identifies, checksLocalAddress }: ReachabilityParts,

@@ -69,8 +69,6 @@ export interface Composed extends ProgramParts, ForOperators {
   readonly nodes: Nodes | undefined;
   /** Only if there is something to read the settings from. */
   readonly reloader: Reloader | undefined;
-  /** From now on, `GET /readyz` says that the server stops. */
-  readonly announceStop: () => void;
   /** Closes the log and everything that runs in the background. Must be called last. */
   readonly close: () => Promise<void>;
 }

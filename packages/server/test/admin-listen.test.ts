@@ -4,7 +4,8 @@ import type { Stats } from '@fanfare/protocol';
 import { describe, expect, it } from 'vitest';
 import { nextEvent, startListening, until } from '../../../test/waits.ts';
 import { secret } from './access/tokens.ts';
-import { connectClient, connectRaw, publish, startServer, strictLogger } from './harness.ts';
+import { connectClient, publish, startServer, strictLogger } from './harness.ts';
+import { statusOf } from './http-tools.ts';
 
 interface Operated {
   readonly url: string;
@@ -16,13 +17,6 @@ async function startOperated(options: Parameters<typeof startServer>[0] = {}): P
   const { url, server } = await startServer({ adminListen: '127.0.0.1:0', ...options });
   if (server.adminUrl === undefined) throw new Error('the server has no address for operators');
   return { url, adminUrl: server.adminUrl.replace('localhost', '127.0.0.1'), stop: () => server.stop() };
-}
-
-/** The status line of a request that is sent as it is. */
-async function statusOf(url: string, head: string): Promise<string | undefined> {
-  const { socket, ended } = connectRaw(url);
-  socket.write(`${head}\r\nConnection: close\r\n\r\n`);
-  return (await ended).split('\r\n', 1)[0]?.slice('HTTP/1.1 '.length);
 }
 
 describe('the address for operators (`adminListen`)', () => {

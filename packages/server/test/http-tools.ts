@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { HistoryPage, TopicInfo } from '@fanfare/protocol';
 import { expect, onTestFinished } from 'vitest';
 import { soonMs, until, within } from '../../../test/waits.ts';
+import { connectRaw } from './harness.ts';
 
 /** A directory that is removed when the test ends. Create it before the server that uses it starts. */
 export async function temporaryDirectory(): Promise<string> {
@@ -175,4 +176,11 @@ export async function openStream(
   await reader.opened();
   await reader.until(({ event }) => event === 'subscribed');
   return reader;
+}
+
+/** The status line of a request that is sent as it is. */
+export async function statusOf(url: string, head: string): Promise<string | undefined> {
+  const { socket, ended } = connectRaw(url);
+  socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+  return (await ended).split('\r\n', 1)[0]?.slice('HTTP/1.1 '.length);
 }

@@ -6,8 +6,8 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextEvent, startListening, until } from '../../../test/waits.ts';
 import { secret } from './access/tokens.ts';
-import { connectRaw, startServer } from './harness.ts';
-import { temporaryDirectory } from './http-tools.ts';
+import { startServer } from './harness.ts';
+import { statusOf, temporaryDirectory } from './http-tools.ts';
 
 const quiet = { warn: (): void => {}, error: (): void => {} };
 
@@ -15,13 +15,6 @@ const quiet = { warn: (): void => {}, error: (): void => {} };
 async function readiness(url: string): Promise<{ readonly status: number; readonly body: unknown }> {
   const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
   return { status: response.status, body: await response.json() };
-}
-
-/** The status line of a request that is sent as it is. */
-async function statusOf(url: string, head: string): Promise<string | undefined> {
-  const { socket, ended } = connectRaw(url);
-  socket.write(`${head}\r\nConnection: close\r\n\r\n`);
-  return (await ended).split('\r\n', 1)[0]?.slice('HTTP/1.1 '.length);
 }
 
 describe('GET /readyz', () => {

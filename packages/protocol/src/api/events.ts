@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 import { ref, type Schema } from './json-schema.ts';
-import { changeErrors, readErrors } from './operation.ts';
+import { publishErrors, readErrors } from './operation.ts';
 
 /** An event that a client emits, and its acknowledgement. */
 export interface Command {
@@ -57,16 +57,7 @@ export const commands: readonly Command[] = [
     argument: ref('PublishRequest'),
     examples: [{ topic: 'orders', message: { item: 'tea' }, id: 'order-9-created' }],
     acknowledgement: ref('PublishResult'),
-    errors: [
-      ...errorsOfAll,
-      'topic_name_invalid',
-      'topic_not_found',
-      'id_conflict',
-      'payload_too_large',
-      'payload_too_deep',
-      'rate_limited',
-      ...changeErrors,
-    ],
+    errors: [...errorsOfAll, ...publishErrors],
   },
   {
     name: 'token',

@@ -1,5 +1,5 @@
 import { about, ref, type Schema } from './json-schema.ts';
-import { changeErrors, inJson, json, readErrors, type Operation, type Parameter } from './operation.ts';
+import { inJson, json, publishErrors, readErrors, type Operation, type Parameter } from './operation.ts';
 import { count, id, interest, offset, text, time } from './value-schemas.ts';
 
 /** The page size of all lists. */
@@ -133,15 +133,7 @@ export const messageOperations: readonly Operation[] = [
         content: { 'text/plain': { schema: { type: 'string', pattern: "^Topic '[^]*' does not exist$" } } },
       },
     },
-    errors: [
-      'topic_name_invalid',
-      'topic_not_found',
-      'id_conflict',
-      'payload_too_large',
-      'payload_too_deep',
-      'rate_limited',
-      ...changeErrors,
-    ],
+    errors: publishErrors,
   },
   {
     id: 'readMessages',

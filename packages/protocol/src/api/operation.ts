@@ -73,3 +73,14 @@ export const readErrors: readonly ErrorCode[] = ['storage_unavailable', 'log_dam
 
 /** The codes of requests that change something. */
 export const changeErrors: readonly ErrorCode[] = ['storage_unavailable', 'outcome_unknown', 'draining'];
+
+/** The codes of a publish, over HTTP and over Socket.IO. */
+export const publishErrors: readonly ErrorCode[] = [
+  'topic_name_invalid',
+  'topic_not_found',
+  'id_conflict',
+  'payload_too_large',
+  'payload_too_deep',
+  'rate_limited',
+  ...changeErrors,
+];

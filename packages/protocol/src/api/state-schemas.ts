@@ -14,6 +14,8 @@ import { count, flag, interest, offset, state, text, time, topic, yes } from './
 
 const cursor = about(text, 'Present if there are more entries: the value of `cursor` for the next page.');
 const silent = list(text, 'The ids of nodes that did not answer. Their entries are missing.');
+/** What all pages have beside their entries. */
+const page = { cursor: optional(cursor), silent: optional(silent) };
 const transport: Schema = { enum: ['websocket', 'polling', 'stream', 'program'] };
 const bytes: Schema = { anyOf: [{ type: 'string', pattern: '^[0-9]+(?:KiB|MiB|GiB)$' }, count] };
 
@@ -103,8 +105,7 @@ export const stateSchemas: Readonly<Record<string, Schema>> = {
   }),
   ConnectionPage: object<ConnectionPage>('A page of connections.', {
     connections: list(ref('ConnectionInfo')),
-    cursor: optional(cursor),
-    silent: optional(silent),
+    ...page,
   }),
   SubscriberInfo: object<SubscriberInfo>('A subscription that gets the messages of a topic.', {
     connection: about(text, 'The id of its connection.'),
@@ -119,8 +120,7 @@ export const stateSchemas: Readonly<Record<string, Schema>> = {
   }),
   SubscriberPage: object<SubscriberPage>('A page of subscribers (PROTOCOL.md 5.14).', {
     subscribers: list(ref('SubscriberInfo')),
-    cursor: optional(cursor),
-    silent: optional(silent),
+    ...page,
   }),
   IdentityInfo: object<IdentityInfo>('The identity of the client (PROTOCOL.md 5.10).', {
     open: about(flag, 'Whether the server needs no tokens. Then every client is an admin.'),

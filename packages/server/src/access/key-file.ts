@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Algorithm } from './algorithms.ts';
 import { exposureOf } from './exposed-file.ts';
-import { lookMs, stampOf } from './file-stamp.ts';
+import { FileStamp, lookMs } from './file-stamp.ts';
 import { KeyError, parseKeys, type VerificationKey } from './jwt-keys.ts';
 import { KeySet } from './key-set.ts';
 
@@ -19,15 +19,15 @@ export interface KeyFileOptions {
 /** The keys of a file, which is read again when it changes. */
 export class KeyFile {
   readonly #options: KeyFileOptions;
+  readonly #stamp: FileStamp;
   readonly #timer: NodeJS.Timeout;
   #keys: KeySet;
-  #stamp: string;
   #isFailing = false;
 
   /** @throws KeyError if the file cannot be read */
   constructor(options: KeyFileOptions) {
     this.#options = options;
-    this.#stamp = stampOf(options.path);
+    this.#stamp = new FileStamp(options.path);
     this.#keys = new KeySet(this.#read());
     this.#timer = setInterval(() => this.#look(), lookMs).unref();
   }
@@ -46,10 +46,8 @@ export class KeyFile {
   }
 
   #look(): void {
-    const { path, onChange, onFailure } = this.#options;
-    const stamp = stampOf(path);
-    if (stamp === this.#stamp) return;
-    this.#stamp = stamp;
+    if (!this.#stamp.hasChanged()) return;
+    const { onChange, onFailure } = this.#options;
     try {
       this.#keys = new KeySet(this.#read());
       this.#isFailing = false;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import { exposureOf } from '../access/exposed-file.ts';
-import { lookMs, stampOf } from '../access/file-stamp.ts';
+import { FileStamp, lookMs } from '../access/file-stamp.ts';
 
 export interface CertificateOptions {
   /** The path of the certificate, followed by those of its issuers, as PEM. */
@@ -27,14 +27,14 @@ export class CertificateError extends Error {
 /** The certificate of a server, which is read again when one of its files changes. */
 export class Certificate {
   readonly #options: CertificateOptions;
+  readonly #stamp: FileStamp;
   #pair: Pair;
-  #stamp: string;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws CertificateError */
   constructor(options: CertificateOptions) {
     this.#options = options;
-    this.#stamp = this.#stampNow();
+    this.#stamp = new FileStamp(options.certPath, options.keyPath);
     this.#pair = this.#read();
   }
 
@@ -53,9 +53,7 @@ export class Certificate {
   }
 
   #look(server: Pick<Server, 'setSecureContext'>): void {
-    const stamp = this.#stampNow();
-    if (stamp === this.#stamp) return;
-    this.#stamp = stamp;
+    if (!this.#stamp.hasChanged()) return;
     try {
       this.#pair = this.#read();
     } catch (error) {
@@ -63,11 +61,6 @@ export class Certificate {
       return this.#options.onFailure(error as CertificateError);
     }
     server.setSecureContext(this.#pair);
-  }
-
-  #stampNow(): string {
-    const { certPath, keyPath } = this.#options;
-    return `${stampOf(certPath)} ${stampOf(keyPath)}`;
   }
 
   #read(): Pair {

@@ -17,7 +17,7 @@ const others = 'Clients were refused for other reasons.';
 const charactersMax = 200;
 
 /** The refusals that an operator has to know of. Others are faults of an app, and the app is told. */
-const logged: ReadonlySet<ErrorCode> = new Set([
+const codesForOperators: ReadonlySet<ErrorCode> = new Set([
   'not_authenticated',
   'token_expired',
   'keys_unavailable',
@@ -70,7 +70,7 @@ export class ClientRefusalLog {
 
   /** Logs the refusal of a request, if an operator has to know of it. */
   logRefusal({ code, message }: FanfareError): void {
-    if (logged.has(code)) this.log({ code }, `A client was refused. ${message}`, undefined, code);
+    if (codesForOperators.has(code)) this.log({ code }, `A client was refused. ${message}`, undefined, code);
   }
 
   /** Makes a check of requests log each refusal. */
